@@ -87,7 +87,8 @@ class Preflight:
 
     ``problems`` prevent the launch, ``warnings`` do not. ``missing`` counts, by variable, the recipients without their
     own value, whatever the campaign does about them; ``defaulted`` counts those who get its default text instead.
-    ``segments`` is None without SMS, or while the texts of the channels themselves are wrong.
+    ``segments`` is None without SMS, or while the texts of the channels themselves are wrong. ``unfit`` are the primary
+    keys of up to five messages with whose values a text would be refused.
 
     The costs are those of reaching everybody who is not skipped, each by one channel: by the one that costs least for
     this recipient (``cost_low``) or most (``cost_high``), an SMS with all its parts. Recipients who are not reached
@@ -109,6 +110,7 @@ class Preflight:
     cost_attempts: Decimal | None
     start_time: datetime | None
     time_zone: str
+    unfit: tuple[int, ...] = ()
 
     @property
     def may_start(self) -> bool:
@@ -226,6 +228,7 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
         cost_attempts=attempts,
         start_time=campaign.start_time and campaign.start_time.astimezone(zone),
         time_zone=timezone.get_current_timezone_name(),
+        unfit=tuple(texts.unfit),
     )
 
 

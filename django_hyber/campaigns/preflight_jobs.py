@@ -127,6 +127,7 @@ def preflight_from_json(kept: Mapping[str, Any]) -> Preflight:
             **kept,
             "problems": _as_errors(kept["problems"]),
             "warnings": _as_errors(kept["warnings"]),
+            "unfit": tuple(kept.get("unfit", ())),
             "skipped": [Skipped(**{**item, "examples": tuple(item["examples"])}) for item in kept["skipped"]],
             "segments": kept["segments"] and Segments(**kept["segments"]),
             **{name: _as_amount(kept[name]) for name in COSTS},

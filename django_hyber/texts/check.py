@@ -59,7 +59,8 @@ class TextReport:
     their texts are not checked. ``missing`` counts the recipients without a value of a variable; ``left_out`` are those
     who are skipped for it, and ``blocking`` those who forbid the launch: ``lacking`` counts by variable for whom there
     is no default text either. ``defaulted`` counts by variable who gets the default text. ``capped`` are those with a
-    text who have already got as many messages as the frequency cap allows. ``segments`` counts the texts of those who
+    text who have already got as many messages as the frequency cap allows. ``unfit`` are the primary keys of the first
+    recipients with whose values a text would be refused. ``segments`` counts the texts of those who
     get them by encoding and number of SMS segments; ``ucs2`` has the characters that require UCS-2.
     """
 
@@ -75,6 +76,7 @@ class TextReport:
     left_out: RecipientGroup = field(default_factory=RecipientGroup)
     blocking: RecipientGroup = field(default_factory=RecipientGroup)
     capped: RecipientGroup = field(default_factory=RecipientGroup)
+    unfit: list[int] = field(default_factory=list)
     segments: Counter[tuple[Any, int]] = field(default_factory=Counter)
     ucs2: Mapping[str, str] = field(default_factory=dict)
 
@@ -221,9 +223,12 @@ def _read_recipients(
     for page in pages:
         with paused_collector():
             rows, capped = _read_page(campaign, names, page, report)
+            found = _refused(texts)
             texts.add(rows)
             # By the time of sending, the cap may allow them again.
             texts.add(capped, is_counted=False)
+            if _refused(texts) > found:
+                _add_unfit(campaign, names, page, texts, report)
         if progress:
             progress(report.recipients)
     return [_missing_variable(campaign, name, count) for name, count in sorted(report.lacking.items())]
@@ -260,6 +265,19 @@ def _read_page(
     return rows, capped
 
 
+def _refused(texts: RenderedTexts) -> int:
+    return sum(finding.recipients for finding in texts.findings)
+
+
+def _add_unfit(campaign: Campaign, names: Sequence[str], page: Page, texts: RenderedTexts, report: TextReport) -> None:
+    """Search a page that has them for the recipients with whose values a text would be refused."""
+    for item in page:
+        if len(report.unfit) == SHOWN:
+            return
+        rows, capped = _read_page(campaign, names, [item], TextReport())
+        report.unfit += [item[0] for values in (*rows, *capped) if texts.refuses(values)]
+
+
 def _without_value(names: Sequence[str], row: Sequence[str | None]) -> list[str]:
     return [name for name, value in zip(names, row, strict=True) if not value]
 
@@ -286,11 +304,11 @@ def _missing_variable(campaign: Campaign, name: str, count: int) -> ValidationEr
 
 def _rendered_error(problem: Problem, count: int) -> ValidationError:
     message = ngettext(
-        "%(problem)s (with the values of %(count)d recipient)",
-        "%(problem)s (with the values of %(count)d recipients)",
+        "%(problem)s (with the values of %(count)d recipient).",
+        "%(problem)s (with the values of %(count)d recipients).",
         count,
     )
-    params = {"problem": as_error(problem).message, "count": count}
+    params = {"problem": as_error(problem).message.removesuffix("."), "count": count}
     return LaunchError(message, problem.code, params, channel=problem.channel, field=problem.field)
 
 

@@ -242,8 +242,20 @@ def test_too_many_segments_are_told_with_how_many_have_them(make_campaign):
     campaign = make_campaign({"name": "Olena"}, {"name": "ї" * 400}, {"name": "ї" * 500})
 
     assert texts(check_campaign(campaign)) == [
-        "SMS, Text: The text takes 7 SMS segments; the limit is 5. (with the values of 2 recipients)"
+        "SMS, Text: The text takes 7 SMS segments; the limit is 5 (with the values of 2 recipients)."
     ]
+
+
+def test_recipients_whose_values_do_not_fit_are_named_up_to_five(make_campaign):
+    fits, long = {"name": "Olena"}, {"name": "ї" * 400}
+    campaign = make_campaign(fits, long, fits, *[long] * 5)
+    pks = list(campaign.messages.order_by("pk").values_list("pk", flat=True))
+
+    found = preflight(campaign)
+
+    assert found.unfit == (pks[1], *pks[3:7])
+    assert preflight_from_json(json.loads(json.dumps(preflight_as_json(found)))).unfit == found.unfit
+    assert preflight(make_campaign(fits)).unfit == ()
 
 
 def test_cost_is_between_the_cheapest_and_the_dearest_channel_of_each(make_campaign, settings):
@@ -336,9 +348,9 @@ class OwnTextsTests:
         campaign = make_campaign(*own, channels=self.CHANNELS, has_own_texts=True)
 
         assert texts(check_campaign(campaign)) == [
-            "SMS, Text: This has 766 characters; the limit is 765. (with the values of 2 recipients)",
-            "SMS, Text: The text takes 6 SMS segments; the limit is 5. (with the values of 2 recipients)",
-            "Viber, Text: This has 1001 characters; the limit is 1000. (with the values of 1 recipient)",
+            "SMS, Text: This has 766 characters; the limit is 765 (with the values of 2 recipients).",
+            "SMS, Text: The text takes 6 SMS segments; the limit is 5 (with the values of 2 recipients).",
+            "Viber, Text: This has 1001 characters; the limit is 1000 (with the values of 1 recipient).",
         ]
 
     @pytest.mark.parametrize("text", ["", " \n", "-"])

@@ -108,6 +108,7 @@ class PreflightFacts:
     recipients: int
     rejected: int
     skipped: list[SkippedLine]
+    unfit: list[Link]
     problems: list[ProblemLine]
     warnings: list[ProblemLine]
     may_change: bool
@@ -204,13 +205,15 @@ def preflight_facts(desk: CampaignDesk, check: Check) -> PreflightFacts:
         warnings.append(ValidationError(texts.days_text(timetable), code=LONG_CODE))
     four_eyes, is_barred = _four_eyes(desk)
     may_launch = people and not problems and not is_barred
+    examples = _examples(desk, found) if found else {}
     return PreflightFacts(
         campaign=campaign,
         check=check,
         timetable=timetable,
         recipients=found.recipients if found else campaign.messages.count(),
         rejected=count_rejected(campaign),
-        skipped=_skipped(desk, found) if found else [],
+        skipped=_skipped(desk, found, examples) if found else [],
+        unfit=[examples[pk] for pk in found.unfit if pk in examples] if found else [],
         problems=problem_lines(desk, problems),
         warnings=problem_lines(desk, warnings),
         may_change=desk.may_change,
@@ -253,9 +256,8 @@ def _four_eyes(desk: CampaignDesk) -> tuple[str, bool]:
     ), True
 
 
-def _skipped(desk: CampaignDesk, found: Preflight) -> list[SkippedLine]:
+def _skipped(desk: CampaignDesk, found: Preflight, examples: Mapping[int, Link]) -> list[SkippedLine]:
     may_filter = desk.may_see_messages and desk.sees_personal_data
-    examples = _examples(desk, found) if desk.may_see_messages else {}
     return [
         SkippedLine(
             code=skipped.code,
@@ -268,8 +270,8 @@ def _skipped(desk: CampaignDesk, found: Preflight) -> list[SkippedLine]:
 
 
 def _examples(desk: CampaignDesk, found: Preflight) -> Mapping[int, Link]:
-    pks = [pk for skipped in found.skipped for pk in skipped.examples]
-    if not pks:
+    pks = [*found.unfit, *(pk for skipped in found.skipped for pk in skipped.examples)]
+    if not pks or not desk.may_see_messages:
         return {}
     rows = for_reader(desk.request, Message.objects.filter(pk__in=pks))
     return {

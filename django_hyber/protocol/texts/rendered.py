@@ -68,6 +68,16 @@ class RenderedTexts:
             if field.is_sms_text:
                 self._count_segments(field, rows, texts, times, is_counted=is_counted)
 
+    def refuses(self, values: Values) -> bool:
+        """Return whether there is a problem with the values of this recipient. Nothing is counted."""
+        for field in self._fields:
+            texts = field.render([values])
+            if next(field.problems(texts), None):
+                return True
+            if field.is_sms_text and field.measure([values], texts)[0][1] > MAX_SEGMENTS:
+                return True
+        return False
+
     @property
     def findings(self) -> list[TextFinding]:
         """The problems found so far, the most frequent first."""

@@ -68,6 +68,17 @@ class PreflightTests:
         assert "Immediately after you press the button." in text
         assert "cannot be recalled" in text
 
+    def test_it_names_whose_values_make_a_text_too_long(self, admin_client, client, log_in, draft, add_recipients):
+        draft.set_channels([SMS(text="Hi %name%", ttl=300, alpha_name="Shop")])
+        add_recipients(draft, 2, variables={"name": "Olena"})
+        (long,) = add_recipients(draft, 1, variables={"name": "x" * 800})
+        number = draft.messages.get(pk=long.pk).phone_number
+
+        text = text_of(admin_client.get(url_of(draft)))
+        assert f"Recipients with such values, for example: {number}" in text
+        log_in("view_campaign", "change_campaign", "send_campaign", "view_message")
+        assert number not in text_of(client.get(url_of(draft)))
+
     def test_the_channels_are_shown_in_their_order_as_a_recipient_sees_them(self, admin_client, draft, add_recipients):
         draft.set_channels([SMS(text="Hi %name%", ttl=300, alpha_name="Shop"), Viber(text="*Hi*", ttl=60)])
         add_recipients(draft, 1, variables={"name": "Olena"})

@@ -172,6 +172,17 @@ def test_texts_that_are_only_checked_are_not_counted():
     assert texts.findings == [(segments_problem(6), 2)]
 
 
+def test_values_of_one_recipient_are_refused_by_the_same_rules():
+    texts = RenderedTexts(
+        [Push(text="%a%", title="%b%", ttl=60), SMS(text="%a%", ttl=300, alpha_name="Shop")], ["a", "b"]
+    )
+
+    assert not texts.refuses(("x", "t"))
+    assert texts.refuses(("x", "t" * 21))
+    assert texts.refuses(("ж" * 336, "t"))
+    assert (texts.findings, texts.segments) == ([], {})
+
+
 def test_the_most_frequent_findings_come_first():
     texts = RenderedTexts([Push(text="%a%", title="%b%", ttl=60)], ["a", "b"])
     texts.add([("x" * 1_001, "t" * 21)])
