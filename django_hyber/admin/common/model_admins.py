@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
-from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import ShowFacets, get_content_type_for_model
 from django.contrib.admin.views.main import ChangeList
@@ -24,6 +23,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.lists import BigTableList
+from django_hyber.admin.common.own_words import OwnWordsMixin
 from django_hyber.admin.common.paginators import BigTablePaginator
 from django_hyber.admin.common.personal_data import PersonalDataMixin, sees_personal_data, without_numbers
 from django_hyber.admin.common.saved import mark_saved
@@ -51,7 +51,7 @@ class PhoneField(forms.CharField):
         return clean_phone(super().clean(value))
 
 
-class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no type
+class HyberAdmin(PersonalDataMixin, OwnWordsMixin):
     """The base of every admin here: lists stay fast on big tables, and personal data is masked.
 
     A search finds whole numbers and ids, for which there are indexes; only users who may see numbers search by them.

@@ -13,7 +13,7 @@ from django.utils.translation import override
 from django_hyber.admin.common.glossary import GLOSSARY
 from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.admin.common.times import clock_time, short_time
-from django_hyber.models import Suppression, Template, TestNumber
+from django_hyber.models import Campaign, Suppression, Template, TestNumber
 from tests.admin.pages import text_of, url_of
 
 pytestmark = pytest.mark.django_db
@@ -115,3 +115,29 @@ def test_file_without_content_is_refused_in_right_words(admin_client, draft):
     empty = SimpleUploadedFile("people.csv", b"")
 
     assert "Файл порожній." in text_of(admin_client.post(url_of(draft, "import"), {"file": empty}))
+
+
+def test_what_was_saved_or_deleted_is_named_in_a_sentence_of_its_own(admin_client, campaign_form):
+    def said(response):
+        return text_of(response).split("Домівка")[0] + " ".join(str(line) for line in response.context["messages"])
+
+    page = admin_client.post("/admin/django_hyber/campaign/add/", campaign_form(name="Весна"), follow=True)
+    campaign = Campaign.objects.get()
+    assert f'Додано: кампанія «<a href="{url_of(campaign, "change")}">Весна</a>».' in said(page)
+    form = campaign_form(name="Весна & <літо>", _continue="1")
+    page = admin_client.post(url_of(campaign, "change"), form, follow=True)
+    assert "Збережено: кампанія «" in said(page)
+    assert "Весна &amp; &lt;літо&gt;</a>»." in said(page)
+    asked = admin_client.get(url_of(campaign, "delete"))
+    assert 'видалити кампанію "Весна & <літо>"' in text_of(asked)
+    page = admin_client.post(url_of(campaign, "delete"), {"post": "yes"}, follow=True)
+    assert "Видалено: кампанія «Весна &amp; &lt;літо&gt;»." in said(page)
+
+
+def test_deleting_chosen_rows_is_asked_and_reported_in_the_right_case(admin_client, draft):
+    chosen = {"action": "delete_selected", "_selected_action": [draft.pk]}
+
+    assert "видалити вибрані кампанії?" in text_of(admin_client.post("/admin/django_hyber/campaign/", chosen))
+    page = admin_client.post("/admin/django_hyber/campaign/", {**chosen, "post": "yes"}, follow=True)
+    assert "Видалено: 1." in text_of(page)
+    assert not Campaign.objects.exists()
