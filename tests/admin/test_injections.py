@@ -42,7 +42,7 @@ MARKUP = [
         "&lt;x11&gt;",
         "\\u003cx12\\u003e",
         "javascript:x13()",
-        "{{7|add:1330}}",
+        "{{7|add:70007000}}",
         "{% now 'Y' %}x15",
     ),
     *("＜x17＞", "<x18/onx18=1>", "`><x19>", "\x0b<x20>"),
@@ -79,7 +79,7 @@ class Page(HTMLParser):
 
 
 def injected_into(text):
-    return Page(text).found + [mark for mark in ("1337",) if mark in text]
+    return Page(text).found + [mark for mark in ("70007007",) if mark in text]
 
 
 def plant(scene, injection):  # noqa: F811

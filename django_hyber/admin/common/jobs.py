@@ -67,12 +67,12 @@ def file_name(job: BackgroundJob) -> str:
     return mask_phones_in(job.parameters.get("file_name") or _("pasted numbers"))
 
 
-def exported_file(desk: Desk, job_pk: int) -> HttpResponseBase:
+def exported_file(desk: Desk, job_id: int) -> HttpResponseBase:
     """Return the file of an export of this user, when its button is pressed, and log the download."""
     campaign = desk.campaign
     # Only the user's own: what a file shows depends on the permissions of the user who requested it.
     exports = BackgroundJob.objects.filter(campaign=campaign, kind=BackgroundJob.Kind.EXPORT, state=State.DONE)
-    job = get_object_or_404(exports, pk=job_pk, created_by=desk.request.user.pk)
+    job = get_object_or_404(exports, pk=job_id, created_by=desk.request.user.pk)
     if not desk.is_post:
         return back_to_button(desk)
     response = private_file(job.produced, export_name(campaign, job.parameters.get("format", "csv")))
