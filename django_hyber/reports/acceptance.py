@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import F
@@ -12,11 +13,19 @@ from django_hyber.models import Batch
 
 
 class Doubted(NamedTuple):
-    """A message of a campaign whose request is or was unconfirmed."""
+    """A message of a campaign whose request is or was unconfirmed, by which it is known: ``doubted_at``."""
 
     campaign_id: int
     pk: int
     phone_number: str | None
+    doubted_at: datetime | None
+
+    def was_in(self, batch: Batch) -> bool:
+        """Whether it was in the unconfirmed request of the batch.
+
+        Those of an earlier run, which were not retried, are between the messages of a batch, and not in its request.
+        """
+        return batch.doubted_at == self.doubted_at and batch.holds(self.pk, self.phone_number)
 
 
 def note_proof(doubted: Iterable[Doubted]) -> None:
@@ -35,6 +44,6 @@ def note_proof(doubted: Iterable[Doubted]) -> None:
         alone = batches.filter(run=0, first_id__in=pks)
         together = batches.filter(run__gt=0, first_id__lte=max(pks), last_id__gte=min(pks), doubted_at__isnull=False)
         for batch in (*alone, *together):
-            if any(batch.holds(message.pk, message.phone_number) for message in messages):
+            if any(message.was_in(batch) for message in messages):
                 held |= {batch.pk, batch.cut_from or batch.pk}
     Batch.objects.filter(pk__in=held).update(proofs=F("proofs") + 1, proved_at=database_time())

@@ -291,7 +291,7 @@ def _advance(account: Account, states: Sequence[MessageState], matches: Matches,
         advanced = [with_winner(state, winners.get(state.id, state.channel)) for state in advanced]
     update_rows(Message, CHANGING, changed_columns(states, advanced))
     doubted = [
-        Doubted(state.campaign_id, state.id, state.phone_number)
+        Doubted(state.campaign_id, state.id, state.phone_number, state.doubted_at)
         for state in states
         if state.doubted_at and state.campaign_id
     ]

@@ -143,7 +143,8 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
     def _note_accepted(self, accepted: Collection[int]) -> None:
         """Note that the platform has these messages, for those of them that have failed with a later request."""
         failed = self.row.messages().filter(UNREPORTED, status__in=FAILURES, doubted_at__isnull=False).order_by("pk")
-        doubted = [Doubted(self.row.campaign_id, *row) for row in failed.values_list("pk", "phone_number")]
+        rows = failed.values_list("pk", "phone_number", "doubted_at")
+        doubted = [Doubted(self.row.campaign_id, *row) for row in rows]
         for chunk in chunks([message for message in doubted if message.pk in accepted]):
             note_proof(chunk)
 

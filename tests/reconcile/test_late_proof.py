@@ -192,3 +192,24 @@ def test_repeated_request_whose_messages_are_all_rejected_does_not_end_the_doubt
     sweep_until_all_have(campaign, ["accepted", "delivered"])
 
     assert (platform.ledger.taken, platform.ledger.duplicates) == (KNOWN + 3, {})
+
+
+def test_report_about_an_earlier_run_proves_nothing_about_a_request_that_was_refused(platform):
+    """Its message is between those of the retry, and not one of them."""
+    make_known()
+    platform.fault("drop_answer", paths=("bulk",))
+    campaign = start_campaign(make_campaign([phone(number) for number in range(3)]))
+    first, second, third = campaign.messages.order_by("pk")
+    failed = {"status": 3, "substatus": 36, "hyber_status": None}
+    apply_delivery_reports([report(first, **failed), report(second), report(third, **failed)])
+    dispatch_until_finished(campaign)
+    assert statuses(campaign) == ["undelivered", "delivered", "undelivered"]
+    platform.fault(**REFUSED, paths=("bulk",))
+    retry_failed(campaign)
+    assert statuses(campaign) == ["rejected", "delivered", "rejected"]
+    apply_delivery_reports([report(second, time=1_700_000_001_000)])
+    dispatch()
+
+    assert statuses(campaign) == ["rejected", "delivered", "rejected"]
+    retry_failed(campaign)
+    assert statuses(campaign) == ["accepted", "delivered", "accepted"]
