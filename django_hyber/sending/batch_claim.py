@@ -189,10 +189,15 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
                 zone=batch.zone,
                 phone_prefixes=batch.phone_prefixes,
                 error_text=reason,
-                cut_from=batch.cut_from or batch.pk,
+                # A request that was only too large was not accepted: a report about one half proves nothing about the
+                # other.
+                cut_from=batch.cut_from or (batch.pk if batch.doubted_at else None),
                 proofs_seen=batch.proofs_seen,
                 is_job=batch.is_job,
                 doubted_at=batch.doubted_at,
+                # Its messages were in these requests, none of which counts.
+                attempts=batch.attempts,
+                held_attempts=batch.attempts,
             )
         logger.warning(
             "Batch %s is too large for the platform and was split into two",

@@ -222,6 +222,22 @@ def test_report_about_one_half_has_the_other_one_queried_too(platform, ended):
     assert was_sent_once(platform)
 
 
+def test_report_about_one_half_proves_nothing_about_the_other_one_if_the_whole_was_only_too_large(platform):
+    platform.fault("page", status=413, paths=("bulk",))
+    platform.fault(**REFUSED | {"count": 1})
+    platform.fault("drop_answer", paths=("bulk",))
+    campaign = start_campaign(make_campaign([phone(number) for number in range(5)]))
+    assert statuses(campaign) == ["rejected"] * 2 + ["unconfirmed"] * 3
+    report_one(campaign)
+    late_proofs.doubt_proved()
+
+    assert statuses(campaign)[:2] == ["rejected"] * 2
+    sweep_until_all_have(campaign, ("rejected", *HAVE_IT))
+    retry_failed(campaign)
+    sweep_until_all_have(campaign, HAVE_IT)
+    assert was_sent_once(platform)
+
+
 def test_those_that_were_retried_meanwhile_are_left_alone(platform, ended):
     campaign = make_doubted(platform)
     send_again_and_fail(platform, campaign, ended)
