@@ -213,6 +213,8 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
         It can be doubted: a report may still prove that this request, or an unconfirmed one before it, was accepted.
         """
         doubt = {"doubted_at": self.row.doubted_at or database_time()}
+        # Only this client finds the messages, if they are queried. Those of an earlier doubt have the client of that.
+        sender = {} if self.row.doubted_at else {"sender": self.account.sender}
         with write_transaction():
             if not self.finish(State.FAILED, error_code=error_code, error_text=reason, failed_as=status, **doubt):
                 return
@@ -224,6 +226,7 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
                 "error_code": error_code,
                 "finished_at": timezone.now(),
                 **doubt,
+                **sender,
             }
             for old in (Status.QUEUED, Status.UNCONFIRMED):
                 self._move(old, status, **changes)

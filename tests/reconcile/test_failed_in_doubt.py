@@ -306,3 +306,18 @@ def test_request_that_was_refused_twice_without_an_answer_is_queried_too(platfor
 
     assert was_sent_once(platform)
     assert campaign.batches.get().sender == get_account("default").sender
+
+
+def test_those_of_a_first_request_that_were_not_accepted_after_all_end_as_before(platform, ended):
+    """It was never in doubt before, so that only its end says which client has sent it."""
+    platform.fault(**ended)
+    campaign = make_campaign([phone(number) for number in range(3)])
+    start_campaign(campaign)
+    dispatch_until_finished(campaign)
+    [failure] = set(statuses(campaign))
+    apply_delivery_reports([report(campaign.messages.order_by("pk")[0])])
+    dispatch()
+    assert statuses(campaign) == ["delivered", "unconfirmed", "unconfirmed"]
+    sweep_until_all_have(campaign, ["delivered", failure], seconds=20)
+
+    assert statuses(campaign) == ["delivered", failure, failure]
