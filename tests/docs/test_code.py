@@ -25,22 +25,19 @@ OWN_MODELS = "from shop.models import Order, ShippingNotice\n"
 
 
 @pytest.fixture
-def signals():
-    """Receivers that the test connects are disconnected at its end."""
+def recipe():
+    """The receiver of the example project, which docs/howto/model-signals.rst shows, for the model of these tests.
+
+    It is disconnected at the end. Signals keep no receivers alive, so it is kept here until then.
+    """
     connected = list(post_save.receivers)
-    yield
+    code = (ROOT / "example_project" / "shop" / "receivers.py").read_text().replace(OWN_MODELS, "")
+    yield run(code.split("@receiver(message_status_changed")[0], Order=Order, __name__="shop")
     post_save.receivers[:] = connected
     post_save.sender_receivers_cache.clear()
 
 
-def connect_the_recipe():
-    """The receiver of the example project, which docs/howto/model-signals.rst shows, for the model of these tests."""
-    code = (ROOT / "example_project" / "shop" / "receivers.py").read_text().replace(OWN_MODELS, "")
-    return run(code.split("@receiver(message_status_changed")[0], Order=Order, __name__="shop")
-
-
-def test_recipe_for_model_signals_sends_one_message_about_a_shipped_order(platform, signals):
-    connect_the_recipe()
+def test_recipe_for_model_signals_sends_one_message_about_a_shipped_order(platform, recipe):
     order = Order.objects.create(phone=PHONE)
     order.status = Order.Status.SHIPPED
     order.save()
@@ -51,8 +48,7 @@ def test_recipe_for_model_signals_sends_one_message_about_a_shipped_order(platfo
 
 
 @pytest.mark.parametrize("broken", [{"phone": "no number"}, {"phone": "+380 67 000 00 02"}])
-def test_recipe_for_model_signals_never_prevents_an_order_from_being_saved(platform, signals, broken):
-    connect_the_recipe()
+def test_recipe_for_model_signals_never_prevents_an_order_from_being_saved(platform, recipe, broken):
     order = Order.objects.create(phone=PHONE, status=Order.Status.SHIPPED)
     order.phone = broken["phone"]
     order.save()
@@ -62,8 +58,7 @@ def test_recipe_for_model_signals_never_prevents_an_order_from_being_saved(platf
     assert len(posts(platform)) == 1
 
 
-def test_recipe_for_model_signals_survives_wrong_settings(platform, signals, settings):
-    connect_the_recipe()
+def test_recipe_for_model_signals_survives_wrong_settings(platform, recipe, settings):
     settings.HYBER = {"default": {"RETRY_DELAY": 0}}
     order = Order.objects.create(phone=PHONE, status=Order.Status.SHIPPED)
 
@@ -89,9 +84,8 @@ def test_page_of_single_messages_is_true(platform, capsys):
     assert message.status == "accepted"
 
 
-def test_page_of_tests_is_true(signals, settings):
+def test_page_of_tests_is_true(recipe, settings):
     settings.HYBER_TESTING = ""
-    connect_the_recipe()
     cases, with_pytest = code_of("docs/testing.rst")
     tests = run(cases, Order=Order, Message=Message, __name__="shop")["ShippingTests"]
     # As a runner runs it, in the transaction of the TestCase.
