@@ -14,6 +14,7 @@ from django_hyber.sandbox.platform import Settings
 from django_hyber.sandbox.server import Sandbox
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:8900"
+HIGHEST_PORT: Final = 65_535
 _DEFAULTS: Final = Settings()
 _OPTIONS: Final = {
     "client_id": "client id in the URLs",
@@ -72,7 +73,7 @@ def serve(options: Mapping[str, Any], out: Output) -> None:
 
 def _address(addrport: str) -> tuple[str, int]:
     host, _, port = addrport.rpartition(":")
-    if not port.isdecimal():
+    if not port.isdecimal() or int(port) > HIGHEST_PORT:
         raise ValueError(f"{addrport!r} is not a port, nor address:port, such as {DEFAULT_ADDRESS}")
     return host or "127.0.0.1", int(port)
 

@@ -1,26 +1,20 @@
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_hyber.conf import account_names
+from django_hyber.management.base import HyberCommand, number
 from django_hyber.protocol import InvalidMessage, InvalidPhone
 from django_hyber.services import Finding, find_sender, make_round_trip, probe_account
 
 LONGEST_WAIT = 3_600
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= LONGEST_WAIT:
-        raise ArgumentTypeError(f"give seconds up to {LONGEST_WAIT}")
-    return seconds
-
-
-class Command(BaseCommand):
+class Command(HyberCommand):
     """Verify an account's configuration, without sending anything by default."""
 
     help = "Verify that the platform can be reached and accepts the login. Without --send-to, no message is sent."
@@ -37,7 +31,10 @@ class Command(BaseCommand):
             "--sender", default="", help="Alpha name of that SMS (default: that of the newest campaign with an SMS)."
         )
         parser.add_argument(
-            "--timeout", type=_seconds, default=120, help="Seconds to wait for the report (default: 120)."
+            "--timeout",
+            type=number(float, 0.1, LONGEST_WAIT),
+            default=120,
+            help="Seconds to wait for the report (default: 120).",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -5,14 +5,15 @@ import threading
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-from django.db import close_old_connections
+from django.core.management.base import CommandError
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from django_hyber.log_events import LogEvent, log_failure
+from django_hyber.management.base import LONGEST, HyberCommand, first_line, number
 from django_hyber.services import dispatch
 
 
-class Command(BaseCommand):
+class Command(HyberCommand):
     """Sweep once, or repeatedly until the process is stopped."""
 
     help = "Process everything that is due: new messages, retries, unknown outcomes, and the work of stopped workers."
@@ -20,20 +21,35 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""
         parser.add_argument("--loop", action="store_true", help="Repeat the sweep until SIGTERM or Ctrl-C.")
-        parser.add_argument("--interval", type=float, default=5.0, help="Seconds between two sweeps (default: 5).")
+        parser.add_argument(
+            "--interval",
+            type=number(float, 0, LONGEST),
+            default=5.0,
+            help="Seconds between two sweeps (default: 5).",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Sweep. A sweep in progress is finished before the process ends."""
         if not options["loop"]:
-            self._sweep()
+            self._sweep_once()
             return
         stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        for stopping in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(stopping, lambda *_: stop.set())
         while not stop.is_set():
             self._sweep_or_log()
             close_old_connections()
             stop.wait(options["interval"])
+
+    def _sweep_once(self) -> None:
+        try:
+            self._sweep()
+        except Exception as error:
+            if isinstance(error, DatabaseError | InterfaceError):
+                raise
+            # The log has the step and the place.
+            text = f"The sweep is incomplete: {type(error).__name__}: {first_line(error)}"
+            raise CommandError(text) from error
 
     def _sweep_or_log(self) -> None:
         try:
@@ -49,3 +65,5 @@ class Command(BaseCommand):
                 f"{done.messages} messages, {done.batches} batches, {done.queries} queries, "
                 f"{done.matched_reports} reports matched, {done.signals} signals"
             )
+            # A file and a journal get whole blocks only, and the next line may be hours away.
+            self.stdout.flush()

@@ -4,15 +4,16 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from django_hyber.management.base import HyberCommand
 from django_hyber.models import Campaign
 from django_hyber.services import ExportError, export_recipients
 
 SEPARATORS: dict[str, Any] = {"comma": ",", "semicolon": ";"}
 
 
-class Command(BaseCommand):
+class Command(HyberCommand):
     """Export the recipients of a campaign with the status of their messages."""
 
     help = "Export the recipients of a campaign, their variables and the status of their messages to CSV or XLSX."

@@ -4,22 +4,34 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
+from django_hyber.management.base import LONGEST, HyberCommand, number
 from django_hyber.services import fetch_reports
 
 
-class Command(BaseCommand):
+class Command(HyberCommand):
     """Query the reports that did not arrive by callback."""
 
     help = "Query the platform for final reports that are overdue. Run it every few minutes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""
-        parser.add_argument("--limit", type=int, default=1_000, help="Maximum number of messages (default: 1000).")
-        parser.add_argument("--rate", type=float, default=20, help="Maximum queries per second (default: 20).")
         parser.add_argument(
-            "--margin", type=int, default=600, help="Seconds to wait after the TTLs of all channels (default: 600)."
+            "--limit",
+            type=number(int, 0, 1_000_000_000),
+            default=1_000,
+            help="Maximum number of messages (default: 1000).",
+        )
+        parser.add_argument(
+            "--rate",
+            type=number(float, 0.01, 1_000_000),
+            default=20,
+            help="Maximum queries per second (default: 20).",
+        )
+        parser.add_argument(
+            "--margin",
+            type=number(int, 0, LONGEST),
+            default=600,
+            help="Seconds to wait after the TTLs of all channels (default: 600).",
         )
         parser.add_argument(
             "--seen",
@@ -34,11 +46,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Query the reports and print the counts."""
-        if options["rate"] <= 0:
-            raise CommandError("--rate is the number of queries per second; it must be greater than zero.")
-        for name in ("limit", "margin"):
-            if options[name] < 0:
-                raise CommandError(f"--{name} cannot be negative.")
         fetched = fetch_reports(
             limit=options["limit"],
             per_second=options["rate"],

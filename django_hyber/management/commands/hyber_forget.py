@@ -4,12 +4,13 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from django_hyber.management.base import HyberCommand
 from django_hyber.services import forget_number
 
 
-class Command(BaseCommand):
+class Command(HyberCommand):
     """Remove everything that is stored under a phone number."""
 
     help = (

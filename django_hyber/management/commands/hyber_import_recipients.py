@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from django_hyber.management.base import HyberCommand
 from django_hyber.management.progress_bar import ProgressBar
 from django_hyber.models import Campaign
 from django_hyber.policies.allowed_numbers import OPTIONAL_TYPES
 from django_hyber.services import ImportReport, import_recipients
 
 
-class Command(BaseCommand):
+class Command(HyberCommand):
     """Import a file of recipients into a campaign."""
 
     help = "Add the recipients of a CSV or XLSX file to a campaign that has not been launched."

@@ -4,12 +4,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from django_hyber.management.base import HyberCommand
 from django_hyber.services import TemplateFileError, load_templates
 
 
-class Command(BaseCommand):
+class Command(HyberCommand):
     """Load templates from TOML files."""
 
     help = "Create or change templates as they are in these TOML files. Loading the same files again changes nothing."

@@ -4,12 +4,14 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
+from django_hyber.management.base import HyberCommand, number
 from django_hyber.services import purge_personal_data
 
+#: A hundred years.
+OLDEST_DAYS = 36_525
 
-class Command(BaseCommand):
+
+class Command(HyberCommand):
     """Remove personal data that is no longer needed."""
 
     help = (
@@ -19,15 +21,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""
-        parser.add_argument("--older-than", type=int, required=True, metavar="DAYS", help="Age in days.")
+        parser.add_argument(
+            "--older-than",
+            type=number(int, 0, OLDEST_DAYS),
+            required=True,
+            metavar="DAYS",
+            help="Age in days.",
+        )
         parser.add_argument("--dry-run", action="store_true", help="Only print the counts.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Purge and print the counts."""
-        days = options["older_than"]
-        if days < 0:
-            raise CommandError("--older-than is a number of days; it cannot be negative.")
-        purged = purge_personal_data(timedelta(days=days), dry_run=options["dry_run"])
+        purged = purge_personal_data(timedelta(days=options["older_than"]), dry_run=options["dry_run"])
         self.stdout.write(
             f"{'would be ' if options['dry_run'] else ''}anonymised: "
             f"{purged.messages} messages, {purged.reports} delivery reports, {purged.replies} replies; "

@@ -3,13 +3,14 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from django_hyber.management.base import HyberCommand
 from django_hyber.models import Campaign
 from django_hyber.services import recount
 
 
-class Command(BaseCommand):
+class Command(HyberCommand):
     """Compare the status of messages with their stored reports."""
 
     help = "Count messages by status, and list those whose status contradicts their stored delivery reports."

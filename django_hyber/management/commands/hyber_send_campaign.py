@@ -5,8 +5,9 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from django_hyber.management.base import LONGEST, HyberCommand, number
 from django_hyber.management.progress_bar import ProgressBar
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError, Preflight, count_waiting, dispatch, preflight, start_campaign
@@ -15,7 +16,7 @@ PAUSE = 0.5
 Status = Campaign.Status
 
 
-class Command(BaseCommand):
+class Command(HyberCommand):
     """Launch a campaign."""
 
     help = "Launch a campaign. With the immediate task backend, it is sent before the command returns."
@@ -25,7 +26,9 @@ class Command(BaseCommand):
         parser.add_argument("campaign", type=int, help="Id of the campaign.")
         parser.add_argument("--check", action="store_true", help="Only run the pre-flight check.")
         parser.add_argument("--wait", action="store_true", help="Sweep until nothing is left to send.")
-        parser.add_argument("--timeout", type=float, metavar="SECONDS", help="Maximum time to wait.")
+        parser.add_argument(
+            "--timeout", type=number(float, 0, LONGEST), metavar="SECONDS", help="Maximum time to wait."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Launch, or print the problems; exit with 1 if there are any or the campaign is unfinished after the wait."""

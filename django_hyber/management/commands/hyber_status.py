@@ -7,8 +7,9 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
+from django_hyber.management.base import first_line
 from django_hyber.services import check_health
 from django_hyber.statistics.health import Level
 
@@ -31,8 +32,10 @@ class Command(BaseCommand):
         """Print the numbers, and exit with the level."""
         try:
             health = check_health()
-        except (DatabaseError, ImproperlyConfigured) as error:
-            raise CommandError(f"The state cannot be read: {error}", returncode=int(Level.TROUBLE)) from error
+        except (DatabaseError, InterfaceError, ImproperlyConfigured) as error:
+            raise CommandError(
+                f"The state cannot be read: {first_line(error)}", returncode=int(Level.TROUBLE)
+            ) from error
         values = {"level": health.level.name.lower(), **asdict(health)}
         if options["json"]:
             self.stdout.write(json.dumps(values))
