@@ -52,6 +52,7 @@ class LogEvent(enum.StrEnum):
     JOB_CUT_OFF = "job-cut-off", "A job in the background was interrupted; a sweep resumes it."
     JOB_FAILED = "job-failed", "A job in the background has failed unexpectedly."
     MESSAGE_WARNING = "message-warning", "A message was accepted by send_message() with something to improve."
+    METRICS_FAILED = "metrics-failed", "The state could not be read for Prometheus; ``hyber_up`` is 0."
     OUTCOME_UNKNOWN = "outcome-unknown", "It is unknown whether the platform accepted a request; it is queried."
     QUERY_UNANSWERED = "query-unanswered", "The platform did not answer a query."
     RECEIVER_FAILED = "receiver-failed", "A receiver of a signal has failed; it is called again."

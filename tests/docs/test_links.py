@@ -27,7 +27,7 @@ MODULE = re.compile(rf"``(?:django_hyber\.)?((?:{SUBPACKAGES})(?:\.\w+)+)(?:\(\)
 
 #: A command of the package with its arguments, in a console or in double backquotes. A comment ends it.
 COMMAND = re.compile(r"(?:manage\.py |``)(hyber_\w+[^`\n#]*)")
-NOT_COMMANDS = {"hyber_outbox"}
+NOT_COMMANDS = {"hyber_level", "hyber_up", "hyber_outbox"}
 
 
 def test_files_that_the_pages_name_exist():
