@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 import re
 import sys
 import tempfile
+import threading
 import tracemalloc
 from datetime import UTC, datetime
 
@@ -20,6 +23,7 @@ from django_hyber.audience import export as exporting
 from django_hyber.audience.files.cells import FORMULA, clean_value, protect
 from django_hyber.audience.files.xlsx_file import XlsxFile
 from django_hyber.jobs.work import JobLostError
+from django_hyber.management.commands import hyber_export
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
 from django_hyber.reconcile.report_queries import NO_REPORT
@@ -499,6 +503,47 @@ def test_command_writes_the_file_that_its_name_asks_for(campaign, tmp_path):
 def test_command_tells_what_is_wrong(campaign, tmp_path, campaign_id, name, told):
     with pytest.raises(CommandError, match=told):
         run("hyber_export", str(campaign_id or campaign.pk), str(tmp_path / name))
+
+
+def test_command_leaves_no_part_of_a_file_and_keeps_the_former_one(campaign, tmp_path, monkeypatch):
+    def fill_the_disk(*_args, **_options):
+        yield b"phone\n"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(hyber_export, "export_recipients", fill_the_disk)
+    (tmp_path / "people.csv").write_text("of yesterday")
+    with pytest.raises(CommandError, match=r"The file cannot be written: No space left on device\."):
+        run("hyber_export", str(campaign.pk), str(tmp_path / "people.csv"))
+
+    assert [file.name for file in tmp_path.iterdir()] == ["people.csv"]
+    assert (tmp_path / "people.csv").read_text() == "of yesterday"
+
+
+def test_command_that_is_terminated_leaves_no_file_that_looks_whole(campaign, tmp_path, monkeypatch):
+    names = []
+
+    def look(*_args, **_options):
+        yield b"phone\n"
+        names.extend(file.suffix for file in tmp_path.iterdir())
+
+    monkeypatch.setattr(hyber_export, "export_recipients", look)
+    run("hyber_export", str(campaign.pk), str(tmp_path / "people.csv"))
+
+    assert names == [".part"]
+    assert [file.name for file in tmp_path.iterdir()] == ["people.csv"]
+
+
+def test_command_writes_into_a_pipe(campaign, tmp_path):
+    import_recipients(campaign, [{"phone": phone(1), "name": "Olena"}])
+    pipe, received = tmp_path / "people.csv", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader.start()
+    run("hyber_export", str(campaign.pk), str(pipe))
+    reader.join(timeout=30)
+
+    assert rows_of(received[0])[0]["name"] == "Olena"
+    assert pipe.is_fifo()
 
 
 def test_command_tells_of_a_campaign_that_is_too_large(campaign, tmp_path, monkeypatch):

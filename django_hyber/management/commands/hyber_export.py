@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +29,16 @@ class Command(HyberCommand):
             default="comma",
             help='Separator of a CSV file; Excel expects "semicolon" where decimals have a comma.',
         )
-        parser.add_argument("file", type=Path, help="File to write, .csv or .xlsx. An existing file is replaced.")
+        parser.add_argument("file", type=Path, help="File to write, .csv or .xlsx; a whole one replaces it.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Export, and print the size of the file."""
         file = options["file"]
-        written = 0
         try:
             campaign = Campaign.objects.get(pk=options["campaign"])
             kind, separator = file.suffix.lower().removeprefix("."), SEPARATORS[options["separator"]]
             pieces = export_recipients(campaign, kind, separator=separator)
-            with file.open("wb") as target:
-                for piece in pieces:
-                    written += target.write(piece)
+            written = _write(file, pieces)
         except Campaign.DoesNotExist:
             raise CommandError(f"There is no campaign {options['campaign']}.") from None
         except OSError as error:
@@ -49,3 +48,20 @@ class Command(HyberCommand):
         except ValueError as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{written} bytes written to {file}")
+
+
+def _write(file: Path, pieces: Iterator[bytes]) -> int:
+    """Write the file and return its size. Until it is whole, it has another name, and what was there before stays."""
+    target = file.resolve()
+    if target.exists() and not target.is_file():
+        # A pipe or a terminal.
+        with target.open("wb") as stream:
+            return sum(map(stream.write, pieces))
+    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as stream:
+            written = sum(map(stream.write, pieces))
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return written
