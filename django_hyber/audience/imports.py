@@ -325,6 +325,9 @@ def import_rows(
             work.add(work.with_sample(rows), lambda report: progress and progress(report.total))
         except UnreadableFileError as error:
             raise _with_hidden_columns(error, notes) from None
+        if rejected_file:
+            # On a full disk, while the import can still be undone.
+            rejected_file.flush()
     report.take_notes(notes)
     return report, newest
 

@@ -420,6 +420,14 @@ def test_rejected_rows_are_written_into_a_file(tmp_path):
     assert "Short" in rejected.read_text()
 
 
+def test_import_whose_rejected_rows_find_no_space_imports_nothing(campaign, recipients_file):
+    with pytest.raises(CommandError) as raised:
+        run("hyber_import_recipients", str(campaign.pk), str(recipients_file), "--rejected", "/dev/full")
+
+    assert str(raised.value) == "A file cannot be written: No space left on device. Nothing was imported."
+    assert not campaign.messages.exists()
+
+
 @pytest.fixture
 def ukrainian_file(tmp_path):
     file = tmp_path / "people.csv"

@@ -65,7 +65,8 @@ class Command(HyberCommand):
         except ValueError as error:
             raise CommandError(str(error)) from None
         except OSError as error:
-            raise CommandError(f"{error.filename} cannot be opened: {error.strerror}.") from None
+            place = f"{error.filename} cannot be opened" if error.filename else "A file cannot be written"
+            raise CommandError(f"{place}: {error.strerror}. Nothing was imported.") from None
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         if not options["rejected"]:
