@@ -44,9 +44,9 @@ class Command(HyberCommand):
     def _sweep_once(self) -> None:
         try:
             self._sweep()
+        except (DatabaseError, InterfaceError):
+            raise
         except Exception as error:
-            if isinstance(error, DatabaseError | InterfaceError):
-                raise
             # The log has the step and the place.
             text = f"The sweep is incomplete: {type(error).__name__}: {first_line(error)}"
             raise CommandError(text) from error
