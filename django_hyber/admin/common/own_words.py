@@ -30,12 +30,12 @@ class OwnWordsMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cla
 
     def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Say what was added."""
-        self._say(request, _("The {kind} “{row}” was added successfully."), self._link(obj))
+        self._say(request, _("The {kind} “{row}” was added successfully."), self._name(request, obj))
         return super().response_add(request, obj, *args, **kwargs)
 
     def response_change(self, request: HttpRequest, obj: Any) -> Any:
         """Say what was saved."""
-        self._say(request, _("The {kind} “{row}” was changed successfully."), self._link(obj))
+        self._say(request, _("The {kind} “{row}” was changed successfully."), self._name(request, obj))
         return super().response_change(request, obj)
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> Any:
@@ -51,6 +51,9 @@ class OwnWordsMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cla
     def _say(self, request: HttpRequest, text: str, row: object) -> None:
         setattr(request, OWN, format_html(text, kind=self.opts.verbose_name, row=row))
 
-    def _link(self, row: Model) -> SafeString:
+    def _name(self, request: HttpRequest, row: Model) -> SafeString | str:
+        """The row as a link, for a user who may open it."""
+        if not self.has_view_or_change_permission(request, row):
+            return str(row)
         address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
         return format_html('<a href="{}">{}</a>', address, row)

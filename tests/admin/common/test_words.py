@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib import admin
+from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.translation import override
 
@@ -132,6 +133,14 @@ def test_what_was_saved_or_deleted_is_named_in_a_sentence_of_its_own(admin_clien
     assert 'видалити кампанію "Весна & <літо>"' in text_of(asked)
     page = admin_client.post(url_of(campaign, "delete"), {"post": "yes"}, follow=True)
     assert "Видалено: кампанія «Весна &amp; &lt;літо&gt;»." in said(page)
+
+
+def test_what_was_added_is_no_link_for_a_user_who_may_only_add(client, log_in):
+    log_in("add_template")
+    data = {"code": "order", "name": "Замовлення", "language": "uk"}
+    page = client.post("/admin/django_hyber/template/add/", data)
+
+    assert [str(line) for line in get_messages(page.wsgi_request)] == ["Додано: шаблон «Замовлення»."]
 
 
 def test_deleting_chosen_rows_is_asked_and_reported_in_the_right_case(admin_client, draft):
