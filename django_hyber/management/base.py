@@ -35,6 +35,12 @@ def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
+def with_kind(error: Exception) -> str:
+    """Return what an error says, after its kind: the text alone may be as short as a key."""
+    kind, text = type(error).__name__, first_line(error)
+    return kind if text == kind else f"{kind}: {text}"
+
+
 def number(kind: type[int] | type[float], lowest: float, highest: float) -> Callable[[str], float]:
     """Return the type of an option that takes numbers of this kind within these limits."""
     limits = f"{'an integer' if kind is int else 'a number'} from {lowest:,} to {highest:,}"

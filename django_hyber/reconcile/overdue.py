@@ -44,7 +44,13 @@ def fetch_reports(
 
     ``learn_seen`` and ``learn_clicks`` send up to ``limit`` more queries. ``learn_seen`` covers messages delivered
     within the last two days, in accounts with SEEN_CODES; ``learn_clicks`` covers those of the last fourteen days.
+
+    Raises ValueError if ``per_second`` is not positive, and for a negative ``limit`` or ``margin``.
     """
+    if not per_second > 0:
+        raise ValueError("per_second is the number of queries per second; it must be greater than zero.")
+    if limit < 0 or margin < timedelta():
+        raise ValueError("limit and margin cannot be negative.")
     fetched = Fetched(not_now={(name, host) for host in QUERIED for name in paused_accounts(host)})
     pause = 1 / per_second
     jobs = (job for job in _overdue_jobs(margin) if (job.account, Host.BULK) not in fetched.not_now)

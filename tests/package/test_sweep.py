@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from django_hyber import tasks
@@ -232,7 +232,7 @@ def test_step_that_fails_stops_no_other_and_the_sweep_says_so(platform, monkeypa
         raise ZeroDivisionError
 
     monkeypatch.setattr(f"django_hyber.sweep.{step}", fail)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(CommandError, match=r"^The sweep is incomplete: ZeroDivisionError$"):
         call_command("hyber_dispatch")
 
     assert read(waiting).status == "accepted"

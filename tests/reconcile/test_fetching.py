@@ -285,7 +285,10 @@ def test_every_message_of_an_account_that_is_gone_is_given_up_after_a_month(plat
 
 @pytest.mark.parametrize("wrong", [{"rate": 0}, {"rate": -1}, {"limit": -1}, {"margin": -1}])
 def test_command_refuses_what_is_no_rate_and_no_limit(db, wrong):
-    with pytest.raises(CommandError, match="--" + next(iter(wrong))):
+    ((name, value),) = wrong.items()
+    with pytest.raises(CommandError, match=f"--{name}"):
+        run("hyber_fetch_reports", f"--{name}={value}")
+    with pytest.raises(CommandError, match="greater than zero" if name == "rate" else "negative"):
         run("hyber_fetch_reports", **wrong)
 
 

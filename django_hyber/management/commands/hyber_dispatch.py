@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from django_hyber.log_events import LogEvent, log_failure
-from django_hyber.management.base import LONGEST, HyberCommand, first_line, number
+from django_hyber.management.base import LONGEST, HyberCommand, number, with_kind
 from django_hyber.services import dispatch
 
 
@@ -48,8 +48,7 @@ class Command(HyberCommand):
             raise
         except Exception as error:
             # The log has the step and the place.
-            text = f"The sweep is incomplete: {type(error).__name__}: {first_line(error)}"
-            raise CommandError(text) from error
+            raise CommandError(f"The sweep is incomplete: {with_kind(error)}") from error
 
     def _sweep_or_log(self) -> None:
         try:

@@ -4,6 +4,8 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
+from django.core.management.base import CommandError
+
 from django_hyber.management.base import LONGEST, HyberCommand, number
 from django_hyber.services import fetch_reports
 
@@ -46,11 +48,15 @@ class Command(HyberCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Query the reports and print the counts."""
-        fetched = fetch_reports(
-            limit=options["limit"],
-            per_second=options["rate"],
-            margin=timedelta(seconds=options["margin"]),
-            learn_seen=options["seen"],
-            learn_clicks=options["clicks"],
-        )
+        try:
+            fetched = fetch_reports(
+                limit=options["limit"],
+                per_second=options["rate"],
+                margin=timedelta(seconds=options["margin"]),
+                learn_seen=options["seen"],
+                learn_clicks=options["clicks"],
+            )
+        except ValueError as error:
+            # The options of call_command() are not parsed.
+            raise CommandError(str(error)) from error
         self.stdout.write(f"{fetched.queried} queried, {fetched.changed} changed, {fetched.given_up} given up")
