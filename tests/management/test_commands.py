@@ -469,7 +469,8 @@ def test_check_of_a_campaign_tells_what_the_launch_would_mean_and_sends_nothing(
     assert posts(platform) == []
 
 
-def test_wait_sweeps_until_everything_is_handed_over(platform):
+def test_wait_sweeps_until_everything_is_handed_over(platform, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"RETRY_DELAY": 0.05}}
     platform.fault("status", status=429)
     campaign = make_campaign([phone(1), phone(2)])
     out, _ = run("hyber_send_campaign", str(campaign.pk), "--wait")
