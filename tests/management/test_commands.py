@@ -237,13 +237,14 @@ def test_check_tells_that_the_database_cannot_be_reached(sandbox, tmp_path):
     environment = {f"HYBER_{name}": value for name, value in account.items()}
     environment |= {"DATABASE_URL": f"sqlite:///{tmp_path}/nowhere/db.sqlite3"}
     environment |= {"DJANGO_SETTINGS_MODULE": "tests.settings"}
-    command = [sys.executable, "-m", "django", "hyber_check"]
+    # On Django 6.1, a check of its own needs SQLite's file.
+    command = [sys.executable, "-m", "django", "hyber_check", "--skip-checks"]
     ended = subprocess.run(
         command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
     )
 
     assert ended.returncode == 1
-    assert ended.stderr.endswith("\nCommandError: The account is not ready to send.\n")
+    assert ended.stderr == "CommandError: The account is not ready to send.\n"
     assert "Traceback" not in ended.stderr
     assert "FAIL Database: cannot be reached: " in ended.stdout
     assert "ok   Sending: the platform answers" in ended.stdout

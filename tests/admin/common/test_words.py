@@ -130,7 +130,8 @@ def test_what_was_saved_or_deleted_is_named_in_a_sentence_of_its_own(admin_clien
     assert "Збережено: кампанія «" in said(page)
     assert "Весна &amp; &lt;літо&gt;</a>»." in said(page)
     asked = admin_client.get(url_of(campaign, "delete"))
-    assert 'видалити кампанію "Весна & <літо>"' in text_of(asked)
+    # Django 6.1 has no Ukrainian for its new question yet, and another pair of quotation marks.
+    assert re.search(r'кампанію ["“]Весна & <літо>["”]', text_of(asked))
     page = admin_client.post(url_of(campaign, "delete"), {"post": "yes"}, follow=True)
     assert "Видалено: кампанія «Весна &amp; &lt;літо&gt;»." in said(page)
 
