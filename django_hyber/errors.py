@@ -38,3 +38,8 @@ class DoubtError(ValidationError):
 
     def __init__(self, text: str = "") -> None:
         super().__init__(text or _("The outcome is known by now. Nothing was changed."))
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says. The other lines of a database quote statements and values."""
+    return str(error).partition("\n")[0] or type(error).__name__

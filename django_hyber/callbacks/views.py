@@ -99,17 +99,16 @@ class CallbackView(APIView):
 
     def post(self, request: Request, token: str) -> Response:
         """Store the items and answer. Signals are sent after commit."""
-        body = unpacked(
-            read_body(request._request, self.account.callback_max_bytes + 1), self.account.callback_max_bytes
-        )
-        if len(body) > self.account.callback_max_bytes:
+        most = self.account.callback_max_bytes
+        body = unpacked(read_body(request._request, most + 1), most)
+        if len(body) > most:
             logger.warning(
                 "A callback of more than %d bytes was rejected",
-                self.account.callback_max_bytes,
+                most,
                 extra={"event": LogEvent.CALLBACK_TOO_LARGE, "account": self.account.name},
             )
-            return Response({"error": f"The body is larger than {self.account.callback_max_bytes} bytes."}, status=413)
-        items, problem = read_items(body, max(FEW_ITEMS, self.account.callback_max_bytes // LEAST_BYTES))
+            return Response({"error": f"The body is larger than {most} bytes."}, status=413)
+        items, problem = read_items(body, max(FEW_ITEMS, most // LEAST_BYTES))
         if problem == TOO_MANY:
             # Stored as it came: parsing millions of items would exceed the platform's timeout.
             services.keep_unreadable_body(self.kind, body, problem, account=self.account.name)

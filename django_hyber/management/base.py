@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
+from django_hyber.errors import first_line
+
 #: The longest time in seconds that a command takes as an option.
 LONGEST = 366 * 24 * 3_600
 
@@ -28,11 +30,6 @@ class HyberCommand(BaseCommand):
             raise CommandError(f"The database failed: {first_line(error)}") from error
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error says. The other lines of a database quote statements and values."""
-    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def with_kind(error: Exception) -> str:

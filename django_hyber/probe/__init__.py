@@ -3,12 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from django_hyber.checks.database import check_character_sets
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db.transactions import database, db_connection
+from django_hyber.errors import first_line
 from django_hyber.protocol import HyberClient, HyberError
 from django_hyber.reconcile.outcome_queries import query_known_messages, query_unknown_id
 from django_hyber.reconcile.proof import Known
@@ -65,9 +66,8 @@ def _probe_settings(account: Account) -> Iterator[Finding]:
 def _probe_connection() -> Iterator[Finding]:
     try:
         db_connection().ensure_connection()
-    except DatabaseError as error:
-        reason, _newline, _more = str(error).partition("\n")
-        yield Finding(subject="Database", is_good=False, text=f"cannot be reached: {reason}")
+    except (DatabaseError, InterfaceError) as error:
+        yield Finding(subject="Database", is_good=False, text=f"cannot be reached: {first_line(error)}")
 
 
 def _probe_database() -> Iterator[Finding]:

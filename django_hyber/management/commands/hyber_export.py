@@ -29,7 +29,9 @@ class Command(HyberCommand):
             default="comma",
             help='Separator of a CSV file; Excel expects "semicolon" where decimals have a comma.',
         )
-        parser.add_argument("file", type=Path, help="File to write, .csv or .xlsx; a whole one replaces it.")
+        parser.add_argument(
+            "file", type=Path, help="File to write, .csv or .xlsx. The export replaces an existing one at its end."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Export, and print the size of the file."""

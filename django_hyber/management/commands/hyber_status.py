@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError
 
-from django_hyber.management.base import first_line
+from django_hyber.errors import first_line
 from django_hyber.services import check_health
 from django_hyber.statistics.health import Level
 
